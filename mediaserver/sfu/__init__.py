@@ -1,0 +1,1 @@
+"""Selective forwarding: sessions, published tracks and down tracks. `interfaces.py` shows how they fit."""
