@@ -94,7 +94,7 @@ class RtpSession:
         """Forward a track of any session to this participant, from the next keyframe on.
 
         A keyframe is asked for at once, or when this participant is connected. The SSRCs of `downlink` must
-        not have been used on this connection before; to show another track on the same m-section, `switch`.
+        not have been used on this connection before.
         """
         down = DownTrack(downlink, track, self._transport, self._forget)
         self._downs[downlink.ssrc] = down
@@ -103,20 +103,6 @@ class RtpSession:
         elif self._transport.writable:
             track.attach(down)
         return down
-
-    def switch(self, down: DownTrack, track: Track) -> None:
-        """Let a down track carry another track of the same codec from its next keyframe on.
-
-        The subscriber sees one stream go on: sequence numbers, timestamps and picture ids continue.
-        """
-        if down.closed or down.track is track:
-            return
-        down.track.detach(down)
-        down.track = track
-        if track.ended:
-            down.close()
-        elif self._transport.writable:
-            track.attach(down)
 
     def unsubscribe(self, down: DownTrack) -> None:
         """Forward no more; idempotent."""

@@ -259,23 +259,6 @@ def test_unsubscribing_stops_the_stream_and_leaves_the_track() -> None:
     assert not camera.ended
 
 
-def test_a_down_track_can_be_switched_to_another_track() -> None:
-    publisher, other, subscriber = Peer(), Peer(), Peer()
-    first, second = publisher.publish_camera(), other.publish_camera()
-    down = subscriber.session.subscribe(downlink(), first)
-    publisher.receive(*Vp8Stream(mid="0").frame(key=True))
-    subscriber.session.switch(down, second)
-    subscriber.session.switch(down, second)
-    publisher.receive(*Vp8Stream(mid="0", seq=2).frame(key=True))
-    other.receive(*Vp8Stream(5, seq=9000, mid="0").frame(key=True))
-    sent = numbers(subscriber.transport.rtp)
-    assert [n - sent[0] for n in sent] == [0, 1, 2, 3]
-    publisher.session.unpublish(first)
-    assert not down.closed
-    other.session.unpublish(second)
-    assert down.closed
-
-
 def test_closing_a_session_ends_its_tracks_and_subscriptions() -> None:
     left, right = Peer(), Peer()
     left_camera, right_camera = left.publish_camera(), right.publish_camera()
