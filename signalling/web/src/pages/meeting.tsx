@@ -1,0 +1,4 @@
+import { MeetingCall } from "../views/meeting";
+import { mount } from "./mount";
+
+mount("meeting", MeetingCall);

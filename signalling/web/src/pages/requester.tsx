@@ -1,0 +1,4 @@
+import { RequesterCall } from "../views/requester";
+import { mount } from "./mount";
+
+mount("requester", RequesterCall);
