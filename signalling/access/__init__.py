@@ -1,0 +1,1 @@
+"""Who may enter: passwords and their lock-out, tokens, signed media links, client addresses."""

@@ -1,0 +1,1 @@
+"""The listener that browsers reach: pages, the built web client, signed media."""

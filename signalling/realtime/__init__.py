@@ -1,0 +1,1 @@
+"""socket.io: the messages of the wire protocol, their limits, and the adapter to the socket library."""

@@ -1,0 +1,1 @@
+"""Running sessions: seats, deadlines, and the glue between signalling, media and recording."""
