@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import SecretStr
 
+from signalling.datadir import locked
 from signalling.demo import show_demo
 from signalling.errors import OperatorError
 from signalling.internal_client import create_room
@@ -57,14 +58,15 @@ def serve(
     with _told_in_words():
         settings = _serve_settings(tls)
         configure_logging(settings.log)
-        secrets = load_secrets(settings.secrets_dir, api_key=_own_key(settings))
-        context = server_context(settings)
+        with locked(settings.data_dir):
+            secrets = load_secrets(settings.secrets_dir, api_key=_own_key(settings))
+            context = server_context(settings)
 
-        async def on_ready() -> None:
-            if demo:
-                await show_demo(settings, secrets.api_key, sys.stdout)
+            async def on_ready() -> None:
+                if demo:
+                    await show_demo(settings, secrets.api_key, sys.stdout)
 
-        asyncio.run(run(settings, secrets, tls=context, on_ready=on_ready))
+            asyncio.run(run(settings, secrets, tls=context, on_ready=on_ready))
 
 
 @room_app.command("create")
@@ -149,8 +151,10 @@ def _told_in_words() -> Iterator[None]:
         yield
     except OperatorError as error:
         message = error.message
-    except OSError as error:  # a port that is taken, a disk that is full
-        message = error.strerror or str(error)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        message = f"{error.filename}: {error.strerror}"  # a file that may not be read, a disk that is full
     else:
         return
     typer.secho(message, err=True, fg=typer.colors.RED)

@@ -4,6 +4,7 @@
     ├── OperatorError            the installation is wrong: told to the operator, the process ends
     │   ├── SettingsError
     │   ├── SecretsError
+    │   ├── DataDirectoryError
     │   ├── StoreUnavailableError
     │   └── PortUnavailableError
     ├── RequestError             the caller's fault: told to the caller, nothing has changed
@@ -47,6 +48,11 @@ class SettingsError(OperatorError):
 class SecretsError(OperatorError):
     code = "secrets_unusable"
     default_message = "A generated secret cannot be read or written."
+
+
+class DataDirectoryError(OperatorError):
+    code = "data_directory_unusable"
+    default_message = "The data directory cannot be used."
 
 
 class StoreUnavailableError(OperatorError):

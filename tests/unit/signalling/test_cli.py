@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from signalling.cli import app
+from signalling.datadir import locked
 from signalling.demo import demo_text
 from signalling.settings import leaves, load_settings
 
@@ -57,6 +58,13 @@ def test_room_create_without_a_server_is_told_in_words(monkeypatch: pytest.Monke
     result = CliRunner().invoke(app, ["room", "create"])
     assert result.exit_code == 1
     assert "is it running?" in result.output
+
+
+def test_a_second_server_with_the_same_data_is_told_in_words(tmp_path: Path) -> None:
+    with locked(tmp_path / "data"):
+        result = CliRunner().invoke(app, ["serve"])
+    assert result.exit_code == 1
+    assert "Another server is running" in result.output
 
 
 def test_the_demo_tells_both_links_and_what_to_do_with_them() -> None:
