@@ -11,9 +11,9 @@ from mediaserver.rtp.packet import HEADER, payload_span
 from mediaserver.rtp.sequence import timestamp_delta
 from mediaserver.sfu.interfaces import Codec, PublishedTrack
 
-MAX_BYTES: Final = 8 << 20
-MAX_FRAMES: Final = 1500
-"""A minute at 25 frames per second: far more than can be decoded while somebody waits for a photo."""
+MAX_BYTES: Final = 4 << 20
+MAX_FRAMES: Final = 750
+"""Half a minute at 25 frames per second: more than can be decoded while somebody waits for a photo."""
 
 _KEYFRAME_STARTS: Mapping[str, Callable[[bytes, int, int], bool]] = MappingProxyType(
     {"VP8": vp8.is_keyframe_start, "H264": h264.is_keyframe_start}
@@ -62,6 +62,11 @@ class GopBuffer:
     @property
     def track_id(self) -> str:
         return self._track.track_id
+
+    @property
+    def began_us(self) -> int | None:
+        """Arrival of the current group's first packet, None before its first frame is complete."""
+        return self._packets[0][1] if self._frames else None
 
     @property
     def holds_still(self) -> bool:

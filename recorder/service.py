@@ -82,8 +82,8 @@ class Recorder:
             flush_interval_s=self._settings.flush_interval_s,
             sync_interval_s=self._settings.sync_interval_s,
         )
-        await self._snapshots.start()
-        for job in await self._unfinished():
+        unfinished, _ = await asyncio.gather(self._unfinished(), self._snapshots.start())
+        for job in unfinished:
             log.info("recording_recovered", recording_id=job.recording_id)
             self._queue(job)
         self._jobs.start()

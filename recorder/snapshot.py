@@ -44,6 +44,8 @@ _SETTLE_US = 400_000
 """After a keyframe the encoder needs a few frames to regain its quality."""
 _SETTLE_UNTIL_US = 700_000
 _KEYFRAME_TIMEOUT_US = 900_000
+_KEYFRAME_PATIENCE_US = 3_000_000
+"""Where there is nothing else: over a thin uplink a keyframe takes longer than a second."""
 _LAST_RESORT_US = 5_000_000
 _POLL_US = 20_000
 _ASK_AGAIN_US = 300_000
@@ -215,7 +217,8 @@ class SnapshotTaker:
             photo = await self._develop(group, DECODE_BUDGET_US)
             if photo is not None and group.newest_us - photo.arrival_us <= _DAMAGED_US:
                 return photo, "running"
-        fresh = await self._after_keyframe(gop, at_us)
+        timeout_us = _KEYFRAME_PATIENCE_US if group is None else _KEYFRAME_TIMEOUT_US
+        fresh = await self._after_keyframe(gop, at_us, timeout_us)
         if fresh is not None:
             photo = await self._develop(fresh, DECODE_BUDGET_US)
             if photo is not None:
@@ -227,20 +230,18 @@ class SnapshotTaker:
                 return photo, "running"
         raise NoPictureError(gop.track_id)
 
-    async def _after_keyframe(self, gop: GopBuffer, at_us: int) -> Gop | None:
+    async def _after_keyframe(self, gop: GopBuffer, at_us: int, timeout_us: int) -> Gop | None:
         """Ask for a keyframe and wait for it and some frames more; None if none comes in time."""
         requested_us = asked_us = self._clock()
         gop.request_keyframe(requested_us)
-        began_us: int | None = None
         while True:
             await self._sleep(_POLL_US / 1e6)
             now_us = self._clock()
-            group = gop.group(now_us)
-            if group is not None and group.frames and group.packets[0][1] > requested_us:
-                began_us = group.packets[0][1] if began_us is None else began_us
+            began_us = gop.began_us
+            if began_us is not None and began_us > requested_us:
                 if now_us >= min(began_us + _SETTLE_US, at_us + _SETTLE_UNTIL_US):
-                    return group
-            elif now_us >= at_us + _KEYFRAME_TIMEOUT_US:
+                    return gop.group(now_us)
+            elif now_us >= at_us + timeout_us:
                 return None
             elif now_us - asked_us >= _ASK_AGAIN_US:
                 gop.request_keyframe(now_us)

@@ -165,6 +165,7 @@ def test_the_tiles_do_not_cover_each_other(pictures: NDArray[np.uint8]) -> None:
     first, second = tiles
     assert first is not None
     assert second is not None
+    assert first.width > second.width, "what the requester shows matters most"
     apart = (
         first.right <= second.left
         or second.right <= first.left

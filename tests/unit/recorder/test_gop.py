@@ -63,7 +63,7 @@ def test_before_the_first_keyframe_there_is_nothing(source: RtpSource) -> None:
 
 
 def test_packets_that_overtake_their_keyframes_first_one_are_kept(codec: Codec) -> None:
-    source = video_source(codec, duration_s=0.4, width=640, height=480, keyframe_every=5)
+    source = video_source(codec, duration_s=0.4, width=1280, height=960, keyframe_every=5, bit_rate=8_000_000)
     keyframe = struct.pack("!I", source.samples[5].rtp_timestamp)
     packets = source.packets()
     first = next(index for index, packet in enumerate(packets) if packet[4:8] == keyframe)
