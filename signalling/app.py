@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from mediaserver.server import MediaServer
 from mediaserver.tasks import TaskOwner
@@ -26,6 +27,7 @@ from signalling.access.tokens import AgentTokens, MediaLinks, ResumeTokens
 from signalling.errors import PortUnavailableError
 from signalling.internal_api.app import create_internal_app
 from signalling.links import Links
+from signalling.metrics import live_gauges
 from signalling.public.access_log import AccessLogger
 from signalling.public.app import make_public_app
 from signalling.public.media import MediaFiles
@@ -146,6 +148,8 @@ async def running(
         async def check_media() -> None:
             media_server.stats()
 
+        registry = CollectorRegistry()
+        live_gauges(registry, realtime, media_server)
         internal_app = create_internal_app(
             store=store,
             live=rooms,
@@ -154,6 +158,7 @@ async def running(
             enterprise=settings.enterprise,
             max_body_bytes=settings.internal.max_body_bytes,
             checks={"media server": check_media},
+            registry=registry,
         )
 
         parse_user_agent("warm up")  # the first one reads a large table

@@ -48,7 +48,3 @@ class ConnectionQuota:
         self._open[client] -= 1
         if self._open[client] <= 0:
             del self._open[client]
-
-    def __len__(self) -> int:
-        """Clients with open connections."""
-        return len(self._open)

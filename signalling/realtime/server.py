@@ -46,6 +46,8 @@ PING_INTERVAL_S = 5
 PING_TIMEOUT_S = 8
 EVENTS_PER_S = 50.0
 EVENT_BURST = 100
+CONNECT_TIMEOUT_S = 10.0
+"""A connection that did not open the namespace is closed."""
 DRAIN_S = 2.0
 """How long a closing connection may take to read what it was sent last."""
 LINGER_S = 2.0
@@ -74,8 +76,9 @@ class Connection:
     ) -> None:
         self.client = client
         self.user_agent = request.headers.get("User-Agent", "")[:512]
-        self.request = request
-        """The HTTP request that carries the connection now; another one after an upgrade to WebSocket."""
+        self.websocket: web.Request | None = request if _is_websocket(request) else None
+        """The request that became its WebSocket. None while it is long-polling: then its TCP connections are
+        not its own, others' requests may come through them too."""
         self.bucket = TokenBucket(EVENTS_PER_S, EVENT_BURST, time.monotonic())
         self.session: Session | None = None
         self.sid: str | None = None
@@ -102,6 +105,12 @@ class Connection:
         if not self.closing:
             self.closing = True
             self._server.finish(self)
+
+    def abort(self) -> None:
+        """Cut its WebSocket's TCP connection, if there still is one."""
+        transport = None if self.websocket is None else self.websocket.transport
+        if transport is not None:
+            transport.abort()
 
     def _enqueue(self, packet: Any) -> None:
         message = engine_packet.Packet(engine_packet.MESSAGE, packet.encode())
@@ -172,26 +181,21 @@ class RealtimeServer:
     async def _handle_request(self, request: web.Request) -> web.StreamResponse:
         connection = self._connections.get(request.query.get("sid", ""))
         if connection is not None:
-            if request.query.get("transport") == "websocket":
-                connection.request = request
+            if _is_websocket(request):
+                connection.websocket = request
             elif not connection.bucket.take(time.monotonic()):
                 connection.fail(RateLimitedError())
                 return web.Response(status=429)
         try:
             response: web.StreamResponse = await self._sio.handle_request(request)
         except Exception as error:
-            # A frame that Engine.IO itself cannot read comes out here. The connection is unusable.
+            # A frame that Engine.IO itself cannot read comes out here, and leaves its connection unusable.
             log.info("engine_frame_malformed", error=type(error).__name__)
-            await self._abort_request(request)
+            for connection in list(self._connections.values()):
+                if connection.websocket is request:
+                    await self._abort(connection)
             return web.Response(status=400)
         return response
-
-    async def _abort_request(self, request: web.Request) -> None:
-        for connection in list(self._connections.values()):
-            if connection.request is request:
-                await self._abort(connection)
-        if request.transport is not None:
-            request.transport.abort()
 
     async def _on_engine_connect(self, engine_sid: str, environ: dict[str, Any]) -> str | None:
         request: web.Request = environ["aiohttp.request"]
@@ -206,7 +210,12 @@ class RealtimeServer:
         self._connections[engine_sid] = connection
         environ[_CONNECTION] = connection
         await self._library["connect"](engine_sid, environ)
+        asyncio.get_running_loop().call_later(CONNECT_TIMEOUT_S, self._expect_session, connection)
         return None
+
+    def _expect_session(self, connection: Connection) -> None:
+        if connection.session is None:
+            connection.close()
 
     async def _on_engine_disconnect(self, engine_sid: str, reason: str) -> None:
         connection = self._connections.pop(engine_sid, None)
@@ -218,9 +227,7 @@ class RealtimeServer:
         if connection.session is not None:
             connection.session.on_closed()
         # A client that went silent or does not read leaves a socket that would stay open for minutes.
-        transport = connection.request.transport
-        if transport is not None:
-            asyncio.get_running_loop().call_later(LINGER_S, transport.abort)
+        asyncio.get_running_loop().call_later(LINGER_S, connection.abort)
 
     def _on_overflow(self, connection: Connection) -> None:
         if not connection.closing:
@@ -282,8 +289,11 @@ class RealtimeServer:
     async def _abort(self, connection: Connection) -> None:
         await connection.engine_socket.close(wait=False, abort=True)
         connection.engine_socket.queue.put_nowait(None)
-        if connection.request.transport is not None:
-            connection.request.transport.abort()
+        connection.abort()
+
+
+def _is_websocket(request: web.Request) -> bool:
+    return request.query.get("transport") == "websocket"
 
 
 def _decode(data: object) -> Any:

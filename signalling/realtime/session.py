@@ -164,7 +164,8 @@ class Session:
     async def _lookup(self, message: Lookup) -> Result:
         admission = await self._admit(message)
         self._wait_for_join(LOOKUP_TIMEOUT_S)
-        return {"room": room_info(admission.room.record).wire(), "role": admission.role}
+        room, role = admission.room, admission.role
+        return {"room": room_info(room.record).wire(), "role": role, "name": room.expected_name(role)}
 
     async def _join(self, message: Join) -> Result:
         admission = await self._admit(message)

@@ -57,6 +57,20 @@ class RoomLedger:
         async with self._store.write() as tx:
             await self._leave(tx, participant, reason, now_s)
 
+    async def spent(self, people: Iterable[RoomParticipant], now_s: float) -> None:
+        """Write down how long people have been in the call so far, where that has changed."""
+        changed = [
+            (person, in_call_s)
+            for person in people
+            if (in_call_s := person.total_in_call_s(now_s)) != person.stored_in_call_s
+        ]
+        if changed:
+            async with self._store.write() as tx:
+                for person, in_call_s in changed:
+                    await tx.seats.update(person.seat_id, in_call_s=in_call_s)
+            for person, in_call_s in changed:
+                person.stored_in_call_s = in_call_s
+
     async def opened(self) -> None:
         """The room's time has come; it was only `scheduled`."""
         async with self._store.write() as tx:

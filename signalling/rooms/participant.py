@@ -49,6 +49,8 @@ class RoomParticipant:
     muted: set[str] = field(default_factory=set)
     in_call_s: float = 0.0
     """Seconds with a working media connection, up to `connected_since_s`."""
+    stored_in_call_s: float = 0.0
+    """What the store has of it."""
     connected_since_s: float | None = None
     media_state: ConnectionState = "new"
 

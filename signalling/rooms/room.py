@@ -18,11 +18,13 @@ from typing import Any
 
 import structlog
 
+from mediaserver.errors import ClosedError
 from mediaserver.participant import Participant as MediaParticipant
 from mediaserver.room import Room as MediaRoom
 from mediaserver.sfu.interfaces import ConnectionState, PublishedTrack
 from signalling.errors import (
     AccessDeniedError,
+    NotJoinedError,
     RequestError,
     RoomEndedError,
     RoomExpiredError,
@@ -179,7 +181,7 @@ class LiveRoom:
                 participant_id=new_participant_id(),
                 room_id=self.record.id,
                 role=entrance.role,
-                name=entrance.name or self._default_name(entrance.role),
+                name=entrance.name or self.expected_name(entrance.role) or "",
                 token_id=token_id,
                 consent_version=entrance.consent_version,
                 geolocation=entrance.geolocation,
@@ -207,6 +209,7 @@ class LiveRoom:
             joined=stored.joined,
             listener=self,
             in_call_s=stored.in_call_s,
+            stored_in_call_s=stored.in_call_s,
         )
         self._seats.add(seat)
         self.people.add(participant)
@@ -215,6 +218,7 @@ class LiveRoom:
     def _connect(self, participant: RoomParticipant, peer: Peer) -> None:
         former, participant.peer = participant.peer, peer
         participant.seat.away_since_s = None
+        participant.seat.lost = False
         if former is not None:
             former.send("replaced", {})
             former.close()
@@ -233,9 +237,9 @@ class LiveRoom:
             "now": iso(self._context.wall_clock()),
         }
 
-    def _default_name(self, role: Role) -> str:
-        name = {"requester": self.record.requestor.name, "agent": self.record.agent}.get(role)
-        return name or ""
+    def expected_name(self, role: Role) -> str | None:
+        """Of who is to take such a seat, as the ticketing backend knows them."""
+        return {"requester": self.record.requestor.name, "agent": self.record.agent}.get(role)
 
     async def _free(self, participant: RoomParticipant, reason: LeaveReason) -> None:
         """Give the seat up. Called with the lock held."""
@@ -254,12 +258,23 @@ class LiveRoom:
     # --- what they exchange -------------------------------------------------------------------------------
 
     async def negotiate(self, participant: RoomParticipant, message: Negotiate) -> str:
-        """Answer an offer. Raises the errors of `MediaParticipant.negotiate`."""
-        return await self._media_of(participant).negotiate(
-            message.sdp,
-            publications={publication.mid: publication.source for publication in message.publications},
-            subscriptions={subscription.mid: subscription.track_id for subscription in message.subscriptions},
-        )
+        """Answer an offer.
+
+        Raises:
+            NegotiationError: see `MediaParticipant.negotiate`.
+            NotJoinedError: the participant left, or the room ended, meanwhile.
+        """
+        self.require_open()
+        try:
+            return await self._media_of(participant).negotiate(
+                message.sdp,
+                publications={publication.mid: publication.source for publication in message.publications},
+                subscriptions={
+                    subscription.mid: subscription.track_id for subscription in message.subscriptions
+                },
+            )
+        except ClosedError:
+            raise NotJoinedError from None
 
     def _media_of(self, participant: RoomParticipant) -> MediaParticipant:
         if self._media_room is None:
@@ -331,6 +346,7 @@ class LiveRoom:
         now = self._context.wall_clock()
         if self.record.state == "scheduled" and now >= self.record.start_time:
             await self._ledger.opened()
+        await self._ledger.spent(self.people, self._context.monotonic())
         due = self._schedule.due(now)
         if isinstance(due, End):
             await self._close("end_time" if self.record.state == "ongoing" else "expired")
@@ -377,6 +393,7 @@ class LiveRoom:
     async def aclose(self) -> None:
         """The server stops: capture ends; seats and the room's state stay for the next start."""
         async with self._lock:
+            await self._ledger.spent(self.people, self._context.monotonic())
             if self._timer is not None:
                 self._timer.cancel()
             await self.products.end("server_shutdown")

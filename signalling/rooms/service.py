@@ -36,10 +36,12 @@ class RoomService:
         """Take up every room that was open when the server stopped."""
         async with self._context.store.read() as tx:
             for record in await tx.rooms.open():
-                held = await tx.seats.held(record.id)
-                medias = await tx.medias.page(record.id, newest_first=False)
+                held, medias = [], []
+                if record.state == "ongoing":  # in the others, nobody was
+                    held = await tx.seats.held(record.id)
+                    medias = list((await tx.medias.page(record.id, newest_first=False)).items)
                 self._rooms[record.conv_id] = LiveRoom(
-                    self._context, record, on_over=self._forget, held=held, medias=medias.items
+                    self._context, record, on_over=self._forget, held=held, medias=medias
                 )
         log.info("rooms_restored", rooms=len(self._rooms))
 

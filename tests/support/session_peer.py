@@ -43,8 +43,8 @@ class SessionPeer:
     def connected(self) -> bool:
         return bool(self._socket.connected)
 
-    async def connect(self) -> None:
-        await self._socket.connect(self.url, transports=["websocket"])
+    async def connect(self, transport: str = "websocket") -> None:
+        await self._socket.connect(self.url, transports=[transport])
 
     async def call(self, event: str, payload: Any = None) -> Any:
         """Raises RefusedError; TimeoutError where the server closed instead of answering."""
@@ -124,6 +124,7 @@ class SessionPeer:
     async def negotiate(self) -> None:
         pc = self._pc
         assert pc is not None
+        gone = {track["trackId"] for track in self.named("track-unpublished")}
         await pc.setLocalDescription(await pc.createOffer())
         transceivers = pc.getTransceivers()
         answer = await self.call(
@@ -138,7 +139,7 @@ class SessionPeer:
                 "subscriptions": [
                     {"mid": t.mid, "trackId": self._subscribed[t]}
                     for t in transceivers
-                    if t in self._subscribed
+                    if self._subscribed.get(t, None) not in {None, *gone}
                 ],
             },
         )
@@ -176,10 +177,10 @@ def agent(room: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def peer(url: str) -> AsyncIterator[SessionPeer]:
+async def peer(url: str, *, transport: str = "websocket") -> AsyncIterator[SessionPeer]:
     """A connected peer that has not joined."""
     someone = SessionPeer(url)
-    await someone.connect()
+    await someone.connect(transport)
     try:
         yield someone
     finally:

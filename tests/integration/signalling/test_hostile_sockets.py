@@ -10,7 +10,7 @@ import logging
 import random
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import aiohttp
 import pytest
@@ -18,6 +18,7 @@ from aiohttp import web
 from pydantic import JsonValue
 
 from signalling.access.addresses import AddressResolver
+from signalling.realtime import server as server_module
 from signalling.realtime.server import Ack, Connection, RealtimeServer
 from tests.support.raw_socketio import raw_client
 
@@ -31,7 +32,7 @@ class EchoSession:
 
     def on_event(self, name: str, args: Sequence[JsonValue], ack: Ack) -> None:
         if name == "flood":
-            for _ in range(1000):
+            for _ in range(args[0]):
                 self.connection.send("noise", {"data": "x" * 10_000})
         elif name == "goodbye":
             ack({"last": True})
@@ -72,10 +73,10 @@ async def running(server: EchoServer) -> AsyncIterator[EchoServer]:
     server.realtime.attach(app)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    assert site._server is not None
-    server.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # so that who does not read is noticed
+    await web.SockSite(runner, listener).start()
+    server.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
         yield server
     finally:
@@ -188,33 +189,69 @@ async def test_the_last_answer_arrives_before_the_connection_closes(server: Echo
         assert await client.frames_until_closed(3) == ["41", "1"]
 
 
-async def test_a_client_that_never_reads_is_cut_off(server: EchoServer) -> None:
-    """It opens a WebSocket by hand, so that nothing reads for it."""
-    host, port = server.url.removeprefix("http://").split(":")
-    loop = asyncio.get_running_loop()
+@contextlib.contextmanager
+def bare_socket() -> Iterator[socket.socket]:
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.setblocking(False)
-        await loop.sock_connect(sock, (host, int(port)))
-        await loop.sock_sendall(
-            sock,
-            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        )
-        await loop.sock_sendall(sock, masked(b"40"))
-        while not server.sessions:
-            await asyncio.sleep(0.01)
-        await loop.sock_sendall(sock, masked(b'42["flood"]'))
+        yield sock
+
+
+async def open_by_hand(server: EchoServer, sock: socket.socket) -> None:
+    """A session on a WebSocket for which nothing reads or answers."""
+    host, port = server.url.removeprefix("http://").split(":")
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(sock, (host, int(port)))
+    await loop.sock_sendall(
+        sock,
+        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    )
+    await loop.sock_sendall(sock, masked(b"40"))
+    while not server.sessions:
+        await asyncio.sleep(0.01)
+
+
+async def assert_tcp_ends(sock: socket.socket, timeout_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(timeout_s):
+        with contextlib.suppress(ConnectionError):
+            while await loop.sock_recv(sock, 65536):
+                pass
+
+
+async def test_a_client_that_never_reads_is_cut_off(server: EchoServer) -> None:
+    with bare_socket() as sock:
+        await open_by_hand(server, sock)
+        await asyncio.get_running_loop().sock_sendall(sock, masked(b'42["flood",1000]'))
         await server.settled()
         assert server.sessions[0].closed == 1
-        # The TCP connection is gone too, not only forgotten.
-        with pytest.raises(ConnectionError):
-            async with asyncio.timeout(3):
-                while await loop.sock_recv(sock, 65536):
-                    pass
-                raise ConnectionResetError
+        await assert_tcp_ends(sock, 3)
     await assert_alive(server)
+
+
+async def test_a_client_that_went_silent_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has more to read than its window takes, so that a farewell would wait behind it for ever."""
+    monkeypatch.setattr(server_module, "PING_INTERVAL_S", 0.2)
+    monkeypatch.setattr(server_module, "PING_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(server_module, "LINGER_S", 0.2)
+    async with running(EchoServer()) as server:
+        with bare_socket() as sock:
+            await open_by_hand(server, sock)
+            await asyncio.get_running_loop().sock_sendall(sock, masked(b'42["flood",50]'))
+            await server.settled()
+            assert server.sessions[0].closed == 1
+            await asyncio.sleep(0.5)
+            assert len(asyncio.all_tasks()) <= 3, "nothing waits for it any more"
+
+
+async def test_a_client_that_ignores_the_end_is_cut_off(server: EchoServer) -> None:
+    with bare_socket() as sock:
+        await open_by_hand(server, sock)
+        await asyncio.get_running_loop().sock_sendall(sock, masked(b'421["goodbye"]'))
+        await assert_tcp_ends(sock, 6)
+    await server.settled()
 
 
 def masked(payload: bytes) -> bytes:
@@ -276,6 +313,34 @@ async def test_long_polling_works_and_its_garbage_does_no_harm(server: EchoServe
             await other.post('421["echo"]')
             assert (await other.poll())[1] == '431[{"name":"echo","args":[]}]'
             await other.post("1")
+
+
+async def test_the_end_of_a_polling_session_cuts_no_shared_tcp_connection(
+    server: EchoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy sends many users' requests through the connections it keeps."""
+    monkeypatch.setattr(server_module, "LINGER_S", 0.05)
+    connector = aiohttp.TCPConnector(limit=1)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        leaving, staying = Polling(http, server.url), Polling(http, server.url)
+        await leaving.open()
+        await staying.open()
+        await leaving.post("1")
+        pending = asyncio.ensure_future(staying.poll())
+        await asyncio.sleep(0.2)
+        assert not pending.done()
+        server.sessions[1].connection.send("hello", {})
+        assert await pending == (200, '42["hello",{}]')
+        await staying.post("1")
+
+
+async def test_a_connection_that_opens_nothing_is_closed(
+    server: EchoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "CONNECT_TIMEOUT_S", 0.1)
+    async with raw_client(server.url, connect=False) as idle, raw_client(server.url) as opened:
+        await idle.frames_until_closed(5)
+        assert await opened.call("echo") == {"name": "echo", "args": []}
 
 
 async def test_polling_requests_are_limited_too(server: EchoServer) -> None:

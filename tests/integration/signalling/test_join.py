@@ -40,6 +40,7 @@ async def test_a_requester_looks_up_and_joins(server: SightlineServer) -> None:
     async with peer(server.public_url) as customer:
         found = await customer.call("lookup", requester(room))
         assert found["role"] == "requester"
+        assert found["name"] is None
         assert found["room"] == {
             "convId": room["convId"],
             "kind": "assistance",
@@ -370,3 +371,11 @@ async def test_no_secret_is_logged(server: SightlineServer) -> None:
         "pwd",
     ):
         assert secret not in text, secret
+
+
+async def test_who_the_ticket_names_is_known_before_and_after_joining(server: SightlineServer) -> None:
+    room = await server.create_room(requestor={"name": "Ada"})
+    async with peer(server.public_url) as customer:
+        assert (await customer.call("lookup", requester(room)))["name"] == "Ada"
+        joined = await customer.join(requester(room), consent=CONSENT)
+        assert [participant["name"] for participant in joined["participants"]] == ["Ada"]

@@ -40,6 +40,8 @@ async def test_the_server_starts_answers_and_stops_without_leaving_a_task(tmp_pa
             assert response.status == 200
         async with http.get(f"http://127.0.0.1:{settings.public.port}/readyz") as response:
             assert response.status == 404, "nothing internal on the public port"
+        async with http.get(f"http://127.0.0.1:{settings.internal.port}/metrics") as response:
+            assert "sightline_connections 0.0" in await response.text()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 

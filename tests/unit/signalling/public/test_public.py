@@ -240,6 +240,8 @@ async def test_media_that_are_not_there(public: Public) -> None:
         assert (await public.client.get(public.path(media_hash))).status == 404, path
     waiting = await public.add(path=None, status="processing", type="video/mp4")
     assert (await public.client.get(public.path(waiting))).status == 404
+    deleted = await public.add(path="photos/2026/one.jpg", status="deleted")
+    assert (await public.client.get(public.path(deleted))).status == 404
     other = await public.add(path="photos/2026/one.jpg")
     assert (await public.client.get(public.path(other, enterprise=2))).status == 404
     assert (await public.client.get(public.path("no-such-hash"))).status == 404

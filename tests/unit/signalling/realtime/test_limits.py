@@ -39,4 +39,4 @@ def test_quota_is_per_client_and_given_back() -> None:
     assert quota.acquire(alice)
     for client in (alice, alice, bob):
         quota.release(client)
-    assert len(quota) == 0, "nothing is remembered of clients that left"
+    assert not quota._open, "nothing is remembered of clients that left"

@@ -35,8 +35,9 @@ async def test_the_password_opens_the_requesters_side(rooms: Rooms) -> None:
 async def test_a_meeting_is_not_opened_by_a_password(rooms: Rooms) -> None:
     name = f"{'a' * 32}:{'b' * 32}"
     room = await rooms.create(kind="meeting", room_name=name, pwd="004217")
-    with pytest.raises(AccessDeniedError):
-        await admit(rooms, conv_id=room.record.conv_id, pwd="004217")
+    for pwd in ("004217", door._NO_PASSWORD):
+        with pytest.raises(AccessDeniedError):
+            await admit(rooms, conv_id=room.record.conv_id, pwd=pwd)
     assert (await admit(rooms, room_name=name)).role == "participant"
 
 

@@ -288,3 +288,36 @@ async def test_a_position_is_kept_and_told_to_the_ticketing_backend(rooms: Rooms
     await room.set_position(Position(48.7, -3.5, accuracy_m=10))
     assert (await rooms.stored(room)).position == Position(48.7, -3.5, accuracy_m=10)
     assert (await rooms.events(room))[-1] == "position.changed"
+
+
+async def test_time_in_call_survives_a_restart_and_mostly_a_crash(rooms: Rooms) -> None:
+    async def stored_s() -> float:
+        async with rooms.store.read() as tx:
+            seat = await tx.seats.by_participant(participant.participant_id)
+        assert seat is not None
+        return seat.in_call_s
+
+    room = await rooms.create()
+    participant, _ = await sit(room)
+    participant.on_connection_state("connected")
+    await rooms.pass_time(room, seconds=60)
+    assert await stored_s() == pytest.approx(60), "written each time the room is looked at"
+    rooms.now_s += 5
+    await rooms.service.aclose()
+    assert await stored_s() == pytest.approx(65)
+    await rooms.new_service().start()
+    again = await rooms.service.find(room.record.conv_id)
+    assert again is not None
+    [back] = again.people
+    back.on_connection_state("connected")
+    await rooms.pass_time(again, seconds=10)
+    await again.leave(back)
+    assert await stored_s() == pytest.approx(75)
+
+
+async def test_an_offer_after_the_end_is_refused(rooms: Rooms) -> None:
+    room = await rooms.create()
+    participant, _ = await sit(room)
+    await room.close("hang_up")
+    with pytest.raises(RoomEndedError):
+        await room.negotiate(participant, Negotiate(sdp="offer", publications=(), subscriptions=()))
