@@ -79,8 +79,12 @@ export function joinedEvent(change: Partial<JoinResult> = {}): SessionEvent {
   return { type: "joined", result: { ...joinResult, ...change }, atMs: AT_MS };
 }
 
-export function lookedUp(change: Partial<RoomInfo> = {}, role: JoinResult["role"] = "requester"): SessionEvent {
-  return { type: "looked-up", result: { room: { ...room, ...change }, role } };
+export function lookedUp(
+  change: Partial<RoomInfo> = {},
+  role: JoinResult["role"] = "requester",
+  name: string | null = null,
+): SessionEvent {
+  return { type: "looked-up", result: { room: { ...room, ...change }, role, name } };
 }
 
 /** A running session of the given page. */

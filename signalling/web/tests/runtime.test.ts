@@ -44,7 +44,7 @@ function bench(page: Page, start: Memory | null, handler: FakeLine["handler"] = 
   let line: FakeLine | undefined;
   const runtime = new Runtime(page, start, storage, (listener) => {
     line = new FakeLine(listener, {
-      lookup: () => ({ room, role: page === "agent" ? "agent" : "requester" }),
+      lookup: () => ({ room, name: null, role: page === "agent" ? "agent" : "requester" }),
       join: () => ({ ...joinResult, participants: [participant("me", "requester")] }),
       negotiate: () => ({ sdp: answer() }),
       mute: () => ({}),

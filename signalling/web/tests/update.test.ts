@@ -78,6 +78,14 @@ describe("the way in", () => {
     assert.deepEqual(effects, ["remember", "join", "start-devices"]);
   });
 
+  it("asks for no name that the ticket gave, and puts the link's before it", () => {
+    const known = after(fresh(), lookedUp({}, "requester", "Alex"), { type: "consented" });
+    assert.equal(known.state.phase, "joining");
+    assert.equal(known.state.memory?.name, "Alex");
+    const linked = after(fresh("requester", { name: "Sam" }), lookedUp({}, "requester", "Alex"));
+    assert.equal(linked.state.memory?.name, "Sam");
+  });
+
   it("asks a meeting's participant for consent and name but not for the position", () => {
     const start = after(fresh("meeting"), lookedUp({ kind: "meeting", geolocation: "required" }, "participant"));
     assert.equal(start.state.phase, "consent");

@@ -5,7 +5,7 @@
  * other pair changes nothing and asks for nothing, because a late answer or a second click is no mistake.
  */
 
-import type { JoinResult, Media, Participant, ServerEvent } from "../signalling/protocol";
+import type { JoinResult, LookupResult, Media, Participant, ServerEvent } from "../signalling/protocol";
 import { withMute, withParticipant, withTrack, withoutParticipant, withoutTrack, type Roster } from "./roster";
 import type { Effect, Phase, SessionEvent, SessionState } from "./state";
 
@@ -53,7 +53,7 @@ export function update(state: SessionState, event: SessionEvent): Update {
     case "line-down":
       return only({ ...state, online: false });
     case "looked-up":
-      return lookedUp({ ...state, room: event.result.room, role: event.result.role });
+      return lookedUp(state, event.result);
     case "lookup-refused":
       // A line that broke asks again by itself once it is up.
       return event.code === "no_connection" ? only(state) : fail(state, event.code);
@@ -128,7 +128,10 @@ function lineUp(state: SessionState): Update {
   }
 }
 
-function lookedUp(state: SessionState): Update {
+function lookedUp(before: SessionState, { room, role, name }: LookupResult): Update {
+  // What the person said of themselves goes before what the ticket says of them.
+  const memory = before.memory && { ...before.memory, name: before.memory.name ?? name };
+  const state = { ...before, room, role, memory };
   return state.phase === "connecting" ? enterNext(state) : only(state);
 }
 

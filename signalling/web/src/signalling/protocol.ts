@@ -91,6 +91,8 @@ export type JoinRequest = Credentials & {
 export interface LookupResult {
   room: RoomInfo;
   role: Role;
+  /** Of the person, if the ticketing backend told it. */
+  name: string | null;
 }
 
 export interface JoinResult {
