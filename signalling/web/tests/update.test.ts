@@ -233,6 +233,22 @@ describe("a running session", () => {
     assert.equal(after(live("agent"), added, listed).state.medias.length, 1);
   });
 
+  it("tells the requester, and nobody else, that a photo was taken", () => {
+    const added: SessionEvent = { type: "told", event: { name: "media-added", payload: photo } };
+    assert.equal(after(live("requester"), added).state.notice?.code, "photo_taken");
+    assert.equal(after(live("agent"), added).state.notice, null);
+  });
+
+  it("tells the agent when the server came back without the recording", () => {
+    const running = { recordingId: "r", status: "recording", startedAt: "2026-01-01T10:00:00.000+00:00" } as const;
+    const recording = live("agent", { recording: running });
+    const back = (change: object): string | undefined =>
+      after(recording, { type: "line-down" }, { type: "line-up" }, joinedEvent({ role: "agent", ...change })).state
+        .notice?.code;
+    assert.equal(back({ recording: null }), "recording_cut");
+    assert.equal(back({ recording: running }), undefined);
+  });
+
   it("follows a recording to its end", () => {
     const told = (change: object): SessionEvent => ({
       type: "told",

@@ -121,6 +121,7 @@ export const en = {
     previous: "Previous photo",
     located: "with position",
     recordingAt: (time: string) => `Recording of ${time}`,
+    play: "Play",
     after: "Recordings are still being prepared; you find them in your ticket.",
   },
   recordingStatus: {
@@ -191,6 +192,8 @@ export const en = {
     already_recording: "A recording is already running.",
     not_recording: "No recording is running.",
     recording_off: "Recording is switched off for this session.",
+    recording_cut: "The recording ended when the server was lost. What was recorded is kept; press Record to go on.",
+    photo_taken: "A photo of what you show was taken.",
     storage_full: "There is too little space left to record. Please tell whoever runs this service.",
     no_common_codec: "This browser and the other side have no picture format in common. Try another browser.",
     forbidden: "You are not allowed to do that here.",

@@ -123,6 +123,7 @@ export const fr: Messages = {
     previous: "Photo précédente",
     located: "avec position",
     recordingAt: (time) => `Enregistrement de ${time}`,
+    play: "Lire",
     after: "Des enregistrements sont encore en préparation ; vous les trouverez dans votre ticket.",
   },
   recordingStatus: {
@@ -193,6 +194,9 @@ export const fr: Messages = {
     already_recording: "Un enregistrement est déjà en cours.",
     not_recording: "Aucun enregistrement n’est en cours.",
     recording_off: "L’enregistrement est désactivé pour cette session.",
+    recording_cut:
+      "L’enregistrement s’est arrêté avec le serveur. Ce qui a été enregistré est conservé ; relancez-le pour continuer.",
+    photo_taken: "Une photo de ce que vous montrez a été prise.",
     storage_full: "Il ne reste pas assez de place pour enregistrer. Prévenez la personne qui gère ce service.",
     no_common_codec: "Ce navigateur et votre interlocuteur n’ont aucun format d’image en commun. Essayez un autre navigateur.",
     forbidden: "Vous n’avez pas le droit de faire cela ici.",

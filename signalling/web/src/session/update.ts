@@ -7,7 +7,7 @@
 
 import type { JoinResult, LookupResult, Media, Participant, ServerEvent } from "../signalling/protocol";
 import { withMute, withParticipant, withTrack, withoutParticipant, withoutTrack, type Roster } from "./roster";
-import type { Effect, Phase, SessionEvent, SessionState } from "./state";
+import { isRecording, mayModerate, type Effect, type Phase, type SessionEvent, type SessionState } from "./state";
 
 export interface Update {
   state: SessionState;
@@ -89,7 +89,7 @@ export function update(state: SessionState, event: SessionEvent): Update {
     case "recording-told":
       return only({ ...state, recording: event.recording });
     case "noticed":
-      return only({ ...state, notice: { id: (state.notice?.id ?? 0) + 1, code: event.code } });
+      return only(withNotice(state, event.code));
     case "notice-dismissed":
       return only({ ...state, notice: null });
   }
@@ -97,6 +97,10 @@ export function update(state: SessionState, event: SessionEvent): Update {
 
 function only(state: SessionState): Update {
   return { state, effects: [] };
+}
+
+function withNotice(state: SessionState, code: string): SessionState {
+  return { ...state, notice: { id: (state.notice?.id ?? 0) + 1, code } };
 }
 
 function fail(state: SessionState, code: string): Update {
@@ -168,9 +172,11 @@ function joined(state: SessionState, result: JoinResult, atMs: number): Update {
   const effects: Effect[] = ["remember", "sync-media"];
   if (resumed) effects.push("start-devices");
   if (resumed && role === "requester" && room.geolocation !== "off") effects.push("locate");
+  // Whoever recorded has to know that the server lost the recording with the line.
+  const cut = !first && mayModerate(state) && isRecording(state) && !isRecording({ ...state, recording });
   return {
     state: {
-      ...state,
+      ...(cut ? withNotice(state, "recording_cut") : state),
       phase: "live",
       selfId: participantId,
       roster: withSelf(participants, { participantId, role, name: state.memory?.name ?? null }),
@@ -263,7 +269,12 @@ function told(state: SessionState, event: ServerEvent): Update {
       const { participantId, trackId, muted } = event.payload;
       return only({ ...state, roster: withMute(state.roster, participantId, trackId, muted) });
     }
-    case "media-added":
+    case "media-added": {
+      const { payload } = event;
+      const taken = state.role === "requester" && payload.type.startsWith("image/");
+      const next = taken ? withNotice(state, "photo_taken") : state;
+      return only({ ...next, medias: withMedia(state.medias, payload) });
+    }
     case "media-changed":
       return only({ ...state, medias: withMedia(state.medias, event.payload) });
     case "recording-changed":

@@ -132,7 +132,7 @@ function PhotoDialog({ photos, index, onShow, onClose }: PhotoDialogProps): VNod
   return (
     <Dialog title={title} wide onClose={onClose}>
       <div class="viewer" onKeyDown={onKey}>
-        <img class="viewer-photo" src={photo.url} alt={title} />
+        <img class="viewer-picture" src={photo.url} alt={title} />
         <div class="viewer-bar">
           <button
             type="button"
@@ -169,26 +169,48 @@ function PhotoDialog({ photos, index, onShow, onClose }: PhotoDialogProps): VNod
 function RecordingItem({ media }: { media: Media }): VNode {
   const { language } = useView();
   const { gallery, recordingStatus } = language.messages;
+  const [playing, setPlaying] = useState(false);
+  const ready = READY.has(media.status);
+  const title = gallery.recordingAt(formatTime(media.created, language.locale));
   const size = media.filesize ? ` · ${formatSize(media.filesize, language.locale)}` : "";
   return (
     <div class={`recording ${media.status}`}>
-      <span class="recording-icon" aria-hidden="true">
+      <button
+        type="button"
+        class="recording-play"
+        aria-label={`${gallery.play}, ${title}`}
+        disabled={!ready}
+        onClick={() => setPlaying(true)}
+      >
         <PlayIcon />
-      </span>
+      </button>
       <div class="recording-text">
-        <p>{gallery.recordingAt(formatTime(media.created, language.locale))}</p>
+        <p>{title}</p>
         <p class="quiet">
           {recordingStatus[media.status]}
-          {READY.has(media.status) && size}
+          {ready && size}
         </p>
         {media.status === "processing" && media.progress != null && (
           <progress value={media.progress} max={1} aria-label={recordingStatus.processing} />
         )}
       </div>
-      {READY.has(media.status) && (
+      {ready && (
         <a class="button" href={media.url} download={`${media.title}.mp4`} aria-label={gallery.download}>
           <DownloadIcon />
         </a>
+      )}
+      {playing && (
+        <Dialog title={title} wide onClose={() => setPlaying(false)}>
+          <div class="viewer">
+            <video class="viewer-picture" src={media.url} controls autoPlay playsInline />
+            <div class="viewer-bar">
+              <span class="viewer-gap" />
+              <button type="button" class="button" aria-label={gallery.close} onClick={() => setPlaying(false)}>
+                <CloseIcon />
+              </button>
+            </div>
+          </div>
+        </Dialog>
       )}
     </div>
   );

@@ -120,7 +120,8 @@ export function RecordingBadge(): VNode | null {
 
 export function useRecordingTime(): string {
   const state = useSession();
-  const now = useNow(isRecording(state));
+  // Off line nobody knows whether it goes on, so the time stands still.
+  const now = useNow(isRecording(state) && state.online);
   if (!state.recording) return formatDuration(0);
   return formatDuration(now + state.clockOffsetMs - Date.parse(state.recording.startedAt));
 }
