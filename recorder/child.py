@@ -1,4 +1,4 @@
-"""What a child process of the recorder does first: see to it that it does not outlive its parent."""
+"""Child processes of the recorder: what they inherit, and that they do not outlive their parent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
+
+import recorder
 
 _PR_SET_PDEATHSIG = 1
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "HOME")
+
+
+def environment() -> dict[str, str]:
+    """What a child inherits: none of the server's settings, and no secret."""
+    # The package need not be installed: the child finds it where this process did.
+    package_root = str(Path(recorder.__file__).resolve().parent.parent)
+    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    return kept | {"PYTHONPATH": package_root}
 
 
 def die_with_parent(parent_pid: int) -> None:

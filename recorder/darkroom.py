@@ -1,14 +1,16 @@
 """Photos are developed here, in a child process: packets in, JPEG out. Nothing else runs in it.
 
-The functions are called through `concurrent.futures.ProcessPoolExecutor` by `recorder/snapshot.py`;
-arguments and results travel by pickle. The process lives as long as the server, so that a photo does not
-wait for imports.
+`python -m recorder.darkroom <parent pid>` is started by `recorder/snapshot.py` and lives as long as the
+server, so that a photo does not wait for imports. Requests come by stdin, replies go by stdout, each behind
+its size; an empty reply says that the process is ready.
 """
 
 from __future__ import annotations
 
 import io
-import os
+import pickle
+import struct
+import sys
 import time
 from dataclasses import dataclass
 
@@ -23,6 +25,10 @@ from recorder.depacketize import AccessUnit, depacketizer
 from recorder.ordering import PacketReader, Reorderer
 
 JPEG_QUALITY = 92
+SIZE_BYTES = 4
+"""Before each request and reply: its size, big-endian."""
+_REPLY = struct.Struct("!IIqII")
+"""Width, height, arrival_us, frames, decode_us of `Developed`; the JPEG follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,39 @@ def prepare(parent_pid: int) -> None:
     VideoDecoder("VP8")
 
 
-def process_id() -> int:
-    return os.getpid()
+def encode_request(codec: Codec, packets: tuple[tuple[bytes, int], ...], budget_us: int) -> bytes:
+    """The arguments of `develop`, as the process takes them."""
+    return _sized(pickle.dumps((codec, packets, budget_us)))
+
+
+def decode_reply(reply: bytes) -> Developed:
+    """What `develop` returned, from a reply without its size.
+
+    Raises:
+        EOFError: too short to be one.
+    """
+    if len(reply) < _REPLY.size:
+        raise EOFError
+    return Developed(reply[_REPLY.size :], *_REPLY.unpack_from(reply))
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    prepare(int(sys.argv[1]))
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    replies.write(_sized(b""))
+    replies.flush()
+    while size := requests.read(SIZE_BYTES):
+        # Pickle is for our parent's words only; the other way goes plain data.
+        codec, packets, budget_us = pickle.loads(requests.read(int.from_bytes(size)))  # noqa: S301
+        photo = develop(codec, packets, budget_us)
+        about = _REPLY.pack(photo.width, photo.height, photo.arrival_us, photo.frames, photo.decode_us)
+        replies.write(_sized(about + photo.jpeg))
+        replies.flush()
+
+
+def _sized(message: bytes) -> bytes:
+    return len(message).to_bytes(SIZE_BYTES) + message
 
 
 def develop(codec: Codec, packets: tuple[tuple[bytes, int], ...], budget_us: int) -> Developed:
@@ -114,3 +151,7 @@ def _encode(frame: av.VideoFrame) -> bytes:
     file = io.BytesIO()
     Image.fromarray(rgb).save(file, "JPEG", quality=JPEG_QUALITY, subsampling="4:2:0")
     return file.getvalue()
+
+
+if __name__ == "__main__":
+    main()

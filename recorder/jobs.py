@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, Protocol
 
 import structlog
 
-import recorder
+from recorder.child import environment
 from recorder.errors import RecorderError
 from recorder.products import (
     ATTEMPTS_FILE,
@@ -37,8 +37,6 @@ MAX_QUEUED: Final = 1000
 _RETRY_DELAY_S = 2.0
 _STALL_TIMEOUT_S = 600.0
 """A job speaks each second. Behind a busy machine's other work it may get no processor for long."""
-_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "HOME")
-"""What a job inherits: none of the server's settings, and no secret."""
 
 Command = Callable[[Path], Sequence[str]]
 
@@ -175,7 +173,7 @@ class JobQueue:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log_file,
-                env=_environment(),
+                env=environment(),
                 start_new_session=True,  # Ctrl-C at the terminal is for the server.
             )
         assert process.stdout is not None
@@ -204,13 +202,6 @@ class JobQueue:
         if error is None and process.returncode:
             error = "killed" if process.returncode < 0 else "internal"
         return error
-
-
-def _environment() -> dict[str, str]:
-    # The package need not be installed: the child finds it where this process did.
-    package_root = str(Path(recorder.__file__).resolve().parent.parent)
-    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return kept | {"PYTHONPATH": package_root}
 
 
 def _private_file(path: Path) -> BinaryIO:

@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, Literal
 from uuid import uuid4
 
 import structlog
 
-from recorder import darkroom
+from recorder import child, darkroom
 from recorder.darkroom import Developed
 from recorder.errors import RecorderError
 from recorder.exif import PhotoTags, write_exif
@@ -91,51 +88,71 @@ def monotonic_us() -> int:
 
 
 class Darkroom:
-    """The child process that decodes, started anew whenever it breaks or hangs."""
+    """The child process that decodes, started anew whenever it breaks or hangs.
+
+    A plain pipe each way, and not `concurrent.futures`: on Python 3.11.2, Debian 12's, an executor waits
+    for ever for a worker that was killed while it was being sent something (CPython issue 94777). What the
+    child answers is data of a fixed layout, because it decodes what strangers send.
+    """
 
     def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
-        self._pid: int | None = None
+        self._process: asyncio.subprocess.Process | None = None
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
-        """Start the process; returns when it is ready for a photo."""
-        self._pool = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=darkroom.prepare, initargs=(os.getpid(),)
+        """Start the process; returns when it is ready for a photo.
+
+        Raises:
+            EOFError: it ended instead.
+        """
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", darkroom.__name__, str(os.getpid())),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=child.environment(),
+            start_new_session=True,  # Ctrl-C at the terminal is for the server.
         )
-        self._pid = await asyncio.get_running_loop().run_in_executor(self._pool, darkroom.process_id)
+        await _answer(self._process)
 
     async def aclose(self) -> None:
-        """End the process and wait for it."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            self._kill()
-            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+        """End the process and wait for it. It holds nothing: killing also ends one that hangs."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            process.kill()
+        assert process.stdout is not None
+        await process.stdout.read()  # what nobody read would keep the pipe, and so `wait`, open
+        await process.wait()
 
     async def develop(self, group: Gop, budget_us: int) -> Developed | None:
         """One group at a time; None if the process died or hung over it twice."""
         codec = replace(group.codec, parameters=dict(group.codec.parameters))
+        request = darkroom.encode_request(codec, group.packets, budget_us)
         async with self._lock:
             for _ in range(2):
-                if self._pool is None:
-                    await self.start()
-                assert self._pool is not None
-                loop = asyncio.get_running_loop()
-                job = loop.run_in_executor(self._pool, darkroom.develop, codec, group.packets, budget_us)
                 try:
+                    if self._process is None:
+                        await self.start()
+                    assert self._process is not None
+                    assert self._process.stdin is not None
                     async with asyncio.timeout(_CHILD_TIMEOUT_S):
-                        return await job
-                except (BrokenProcessPool, TimeoutError) as error:
+                        self._process.stdin.write(request)
+                        await self._process.stdin.drain()
+                        return darkroom.decode_reply(await _answer(self._process))
+                except (EOFError, ConnectionError, TimeoutError) as error:
                     log.warning("darkroom_restarted", cause=type(error).__name__)
                     await self.aclose()
+                except asyncio.CancelledError:
+                    await self.aclose()  # its answer would be taken for the next one's
+                    raise
         return None
 
-    def _kill(self) -> None:
-        """It holds nothing: killing is the way that also ends one that hangs."""
-        if self._pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-            self._pid = None
+
+async def _answer(process: asyncio.subprocess.Process) -> bytes:
+    assert process.stdout is not None
+    size = int.from_bytes(await process.stdout.readexactly(darkroom.SIZE_BYTES))
+    return await process.stdout.readexactly(size)
 
 
 class SnapshotTaker:

@@ -42,7 +42,7 @@ def counter(path: Path) -> int:
 
 def children() -> list[psutil.Process]:
     found = psutil.Process().children()
-    return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in found if "recorder.darkroom" in " ".join(child.cmdline())]
 
 
 async def test_a_photo_is_right_and_there_within_a_second(tmp_path: Path, darkroom: Darkroom) -> None:
