@@ -231,7 +231,9 @@ def test_another_tool_reads_the_same_frames_from_the_raw_capture(products: Produ
         subprocess.run(["janus-pp-rec", str(dump), str(theirs)], check=True, capture_output=True)
         digests = tuple(_packet_digests(theirs))
         assert len(digests) > products.recorded_s * (20 if "video" in dump.name else 40)
-        assert digests in ours, f"{dump.name}: no track of ours has these {len(digests)} frames"
+        # The recording may have stopped amid a last frame: they write what there is of it, we leave it out.
+        same = digests in ours or digests[:-1] in ours
+        assert same, f"{dump.name}: no track of ours has these {len(digests)} frames"
         compared += 1
     assert compared == 4
 

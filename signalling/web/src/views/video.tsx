@@ -118,21 +118,40 @@ export function NameTag({ participant, compact = false }: { participant: Partici
   );
 }
 
-/** Shown when the browser plays no sound before a tap. */
+/**
+ * Shown when the browser plays no sound before a tap.
+ *
+ * A page that uses the camera or the microphone may play sound by itself: where the other side was there first,
+ * it is tried once more, so that nobody has to tap after a reload.
+ */
 export function HearButton(): VNode | null {
   const { store } = useActions();
-  const { soundBlocked } = useSession();
+  const { soundBlocked, camera, microphone } = useSession();
   const texts = useTexts();
-  if (!soundBlocked) return null;
-  const hear = (): void => {
-    for (const video of players) {
-      video.muted = false;
-      void video.play().catch(() => undefined);
-    }
+  const retried = useRef(false);
+  const capturing = camera.status === "on" || microphone.status === "on";
+  const hear = async (): Promise<void> => {
     store.dispatch({ type: "sound-blocked", blocked: false });
+    try {
+      for (const video of players) video.muted = false;
+      await Promise.all([...players].map((video) => video.play()));
+    } catch (error) {
+      if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return;
+      for (const video of players) {
+        video.muted = true;
+        void video.play().catch(() => undefined);
+      }
+      store.dispatch({ type: "sound-blocked", blocked: true });
+    }
   };
+  useEffect(() => {
+    if (!capturing || !soundBlocked || retried.current) return;
+    retried.current = true;
+    void hear();
+  }, [capturing, soundBlocked]);
+  if (!soundBlocked) return null;
   return (
-    <button type="button" class="button primary hear" onClick={hear}>
+    <button type="button" class="button primary hear" onClick={() => void hear()}>
       <SoundIcon />
       {texts.call.hear}
     </button>
